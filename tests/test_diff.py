@@ -83,8 +83,9 @@ def test_a_last_bit_makes_nothing_better_or_worse() -> None:
     draw = np.random.default_rng(3)
     differences = 0
     for rows in range(3, 120):
-        data = {name: draw.normal(size=rows) for name in "yp"} | {"w": draw.random(rows), "g": np.arange(rows) % 4}
-        options: dict[str, Any] = {"target": "y", "pred": "p", "weight": "w", "losses": ["mse", "r2", "pearson"]}
+        residuals = draw.normal(size=rows)  # and the same less their mean, which cancel but for rounding
+        data = {"y": residuals, "p": 0.0 * residuals, "q": 0.0 * residuals + residuals.mean(), "g": np.arange(rows) % 4}
+        options: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "losses": ["mae", "mse", "mbe", "r2"]}
         plain, sliced = (evaluate(data, by=by, **options) for by in (None, "g"))
         entries = [entry for entry in diff(plain, sliced).changes if not entry.slice]
         assert {entry.became for entry in entries} == {"same"}

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from lossctl.core.loss import rounding
 from lossctl.errors import UsageError, listed, printable
 from lossctl.files import path_of
 from lossctl.io.reports import read_report
@@ -103,7 +102,7 @@ def _became(old: Cell, new: Cell) -> Became:
         return "other loss"
     if not (math.isfinite(old.value) and math.isfinite(new.value)):
         return "undefined"
-    if abs(new.merit - old.merit) <= rounding(old.value, old.direction):
+    if abs(new.merit - old.merit) <= old.rounding:
         return "same"
     return "better" if new.merit < old.merit else "worse"
 

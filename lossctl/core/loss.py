@@ -521,20 +521,9 @@ def _one_hot(outputs: NDArray[Any], classes: Any) -> tuple[NDArray[Any], Any]:
 CLASS_TASKS: Final = ("binary", "multiclass", "multilabel", "scores", "masks")
 
 
-SAME: Final = 1e-12  # share of two values by which they may differ and be the same
-
-
 def merit(value: float, direction: Direction) -> float:
     """Return a number that is lower for a better value."""
     return {"min": value, "max": -value, "zero": abs(value)}[direction]
-
-
-def rounding(value: float, direction: Direction) -> float:
-    """Return the difference to a value that other machines, or rows in another order, may make.
-
-    A score is what a loss lacks to 1, so that it is rounded as a number of that size.
-    """
-    return SAME * (max(abs(value), 1.0) if direction == "max" else abs(value))
 
 
 def row_mean(values: Array) -> Array:

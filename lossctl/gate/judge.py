@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from lossctl.core.loss import merit, rounding
+from lossctl.core.loss import merit
 from lossctl.engine.paired import PairedBounds
 from lossctl.gate.rules import Bound, Dropped, slice_name
 from lossctl.results.comparison import Check, Status
@@ -236,7 +236,7 @@ def _finding(case: RuleCase, terms: Terms, among: int = 1, count: int = 1) -> Fi
     limit = -highest if bound.direction == "max" else highest
     if rule.decide != "point":
         return _tested(case, limit, terms, among, count)
-    spare = 0.0 if base is None else rounding(base.value, bound.direction)
+    spare = 0.0 if base is None else base.rounding
     passed = merit(cell.value, bound.direction) <= highest + spare
     return Finding("pass" if passed else "fail", _compared(bound, cell, base, limit, passed), limit)
 
@@ -279,7 +279,7 @@ def _compared(bound: Bound, cell: Cell, base: Cell | None, limit: float, passed:
         excess = "" if passed else f", by {_number(abs(size - limit))}"
         return f"{_number(size, limit)} {verb} {_number(limit, size)}{excess}"
     change = merit(value, bound.direction) - merit(base.value, bound.direction)
-    if abs(change) <= rounding(base.value, bound.direction):
+    if abs(change) <= base.rounding:
         return f"{_number(value)} is the same as the baseline's {_number(base.value)}"
     how = "worse" if change > 0 else "better"
     text = (
@@ -313,7 +313,7 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         intervals.append((ends[0] + 0.0, ends[1] + 0.0))
     (low, high), beyond, short = intervals[0], intervals[1 : len(contrasts) + 1], intervals[len(contrasts) + 1 :]
     interval = (0.0 - high, 0.0 - low) if bound.direction == "max" else (low, high)
-    spare = rounding(case.baseline.value, bound.direction) if case.baseline is not None else 0.0
+    spare = case.baseline.rounding if case.baseline is not None else 0.0
     worse = all(lower > 0.0 for lower, _ in beyond) and low > spare
     within = any(upper <= spare for _, upper in beyond)
     if rule.decide == "equivalent":  # two one-sided tests: neither worse nor better by more than the tolerance

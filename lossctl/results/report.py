@@ -63,6 +63,7 @@ CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Verdict = Literal["pass", "fail", "inconclusive"]
 Result = TypeVar("Result")
 Key = TypeVar("Key", bound=Hashable)
+SAME: Final = 1e-12  # share of two values by which they may differ and be the same
 MOST_SIGNED: Final = 80  # characters of the classes in a signature; more are told by their digest
 MOST_SHOWN: Final = 1000  # cells that a console is filled with
 ORIGIN: Final = ("tool", "created", "environment")  # the keys that say by what and when a document was made
@@ -113,6 +114,16 @@ class Cell:
     def merit(self) -> float:
         """A number that is lower for a better value, in the loss's own direction."""
         return merit(self.value, self.direction)
+
+    @property
+    def rounding(self) -> float:
+        """What other machines, slices or orders of the rows may change of the value.
+
+        A sum is rounded by the size of its rows, which may cancel in it, and a score, which is what a loss lacks to 1,
+        by that of 1.
+        """
+        rows = 0.0 if self.stderr is None else self.stderr * math.sqrt(self.rows)
+        return SAME * max(abs(self.value), rows, 1.0 if self.direction == "max" else 0.0)
 
     @property
     def place(self) -> Place:
