@@ -546,6 +546,45 @@ def test_frames_that_are_columns_meet_by_the_names_of_their_columns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "slices"),
+    [
+        (["a", np.nan, "b"], ["(missing)", "a", "b"]),
+        ([1, "a", 2.0], ["1", "2", "a"]),
+        ([True, None, "a"], ["(missing)", "a", "true"]),
+        ([Decimal("0.5"), 0.25, "a"], ["0.25", "0.5", "a"]),
+    ],
+)
+def test_values_of_several_kinds_are_labels_alike_in_lists_arrays_and_frames(values: list[Any], slices: Any) -> None:
+    rows = {"y": [1.0, 2.0, 3.0], "p": [1.5, 2.0, 3.0]}
+    objects = pd.Series(values, dtype=object)
+    for column in (values, tuple(values), np.array(values, dtype=object), objects):
+        for data in ({**rows, "g": column}, pd.DataFrame({**rows, "g": objects})):
+            report = lossctl.evaluate(data, target="y", pred="p", losses="mae", by="g")
+            assert sorted(str(cell.slice["g"]) for cell in report if cell.slice) == slices
+
+
+def test_numbers_of_several_kinds_are_numbers_alike() -> None:
+    for values in ([1.5, "2.5", None], [Decimal("1.5"), 2.5, None], [10**20, 0.5, None]):
+        data = {"y": [1.0, 2.0, 3.0], "p": values}
+        frame = pd.DataFrame({**data, "p": pd.Series(values, dtype=object)})
+        first, second = (
+            lossctl.evaluate(rows, target="y", pred="p", losses="mae", missing="drop") for rows in (data, frame)
+        )
+        assert first.value() == second.value()
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"], np.array(["2024", "2025", "2026"], "M8[Y]"), [True, True, False]])
+def test_what_a_mask_hides_is_missing_whatever_its_type(labels: Any) -> None:
+    values = np.ma.array(labels, mask=[False, True, False])
+    report = lossctl.evaluate(
+        {"y": [1.0, 2.0, 3.0], "p": [1.5, 2.0, 3.0], "g": values}, target="y", pred="p", losses="mae", by="g"
+    )
+    assert report.cell(slice={"g": "(missing)"}).value == 0.0
+    with pytest.raises(lossctl.DataError, match="row 2, column 'y': the value is (missing|NaN)"):
+        lossctl.evaluate({"y": values, "p": values.data}, target="y", pred="p", losses="zero_one")
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lossctl.evaluate,

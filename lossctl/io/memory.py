@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized, ValuesView
+from decimal import Decimal
 from functools import cached_property
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -210,7 +212,8 @@ class ArrayTable(Table):
                 if isinstance(entry, int) and is_inexact(entry):
                     where = self.where(self._first + rows.start + row)
                     raise DataError(f"{where}, column {name!r}: {inexact_number(entry)}")
-        if array.dtype.kind in WRITTEN or all(isinstance(value, str) or missing(value) for value in array.flat):
+        readable = str, Real, Decimal
+        if array.dtype.kind in WRITTEN or all(isinstance(value, readable) or missing(value) for value in array.flat):
             from lossctl.io import arrow
 
             with self.naming(name, self._first + rows.start):
@@ -260,9 +263,11 @@ def _length(values: object) -> int | None:
 
 
 def plain(values: object) -> NDArray[Any]:
-    """View values as an array; masked ones, and None among numbers, are NaN."""
-    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in NUMERIC:
-        return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64))
+    """View values as an array; masked ones, and None among numbers, are NaN, and masked texts and times None."""
+    if isinstance(values, np.ma.MaskedArray):
+        absent: Any
+        absent, kind = (np.nan, np.float64) if values.dtype.kind in NUMERIC else (None, object)
+        return np.where(np.ma.getmaskarray(values), absent, np.ma.getdata(values).astype(kind))
     return array_of(values)
 
 
@@ -425,10 +430,9 @@ class FrameTable(ArrowTable):
         values = series.to_numpy() if isinstance(series.dtype, np.dtype) else series  # the array comes faster
         try:
             array = pa.array(values, from_pandas=True)  # NaN is null, as pandas has it
-        except pa.ArrowException as error:
-            raise DataError(
-                f"{self.label}: column {name!r} holds values of several kinds: {first_line(error)}"
-            ) from None
+        except (pa.ArrowException, OverflowError):  # values of several kinds, as in a column of a dict
+            with self.naming(name):
+                array = arrow_array(single(array_of(values)))
         if isinstance(getattr(array.type, "value_type", array.type), pa.BaseExtensionType):  # periods, intervals
             array = pa.array(series.astype(str).where(series.notna(), None), pa.string())
         return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])

@@ -43,6 +43,10 @@ def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
     if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
         values = np.from_dlpack(values)
     array = np.asarray(values)
+    if array.dtype.kind in "SU" and isinstance(values, list | tuple):  # NumPy makes text of a NaN among texts
+        objects = np.array(values, dtype=object)
+        if len(set(map(type, objects.flat))) > 1:
+            array = objects
     if array.dtype.kind == "V" and array.dtype.names is None and np.can_cast(array.dtype, np.float64):
         return array.astype(np.float64)  # bfloat16 and others that NumPy has not
     if labels or array.dtype != object or not array.size:
