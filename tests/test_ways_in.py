@@ -580,7 +580,7 @@ def test_what_a_mask_hides_is_missing_whatever_its_type(labels: Any) -> None:
         {"y": [1.0, 2.0, 3.0], "p": [1.5, 2.0, 3.0], "g": values}, target="y", pred="p", losses="mae", by="g"
     )
     assert report.cell(slice={"g": "(missing)"}).value == 0.0
-    with pytest.raises(lossctl.DataError, match="row 2, column 'y': the value is (missing|NaN)"):
+    with pytest.raises(lossctl.DataError, match=r"row 2, column 'y': the value is (missing|NaN)"):
         lossctl.evaluate({"y": values, "p": values.data}, target="y", pred="p", losses="zero_one")
 
 
