@@ -449,7 +449,7 @@ WRONG = [  # a document of lossctl.toml, and what its error names
         "[[check]]\nloss = 'mae'\nmax-regression = 1\ndecide = 'no'",
         ["decide", "point, significant, noninferior or equivalent"],
     ),
-    ("[[check]]\nloss = 'mae'\nmax-regression = 1\nconfidence = 95", ["confidence = 95", "between 0 and 1"]),
+    ("[[check]]\nloss = 'mae'\nmax-regression = 1\nconfidence = 95", ["confidence = 95", "from 0.5 to 0.999"]),
     ("[[check]]\nloss = 'mae'\nmax = 1\ndecide = 'point'", ["decide", "max-regression"]),
     ("[[check]]\nloss = 'mae'\nmax = 1\nconfidence = 0.9", ["confidence", "max-regression"]),
 ]

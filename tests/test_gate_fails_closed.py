@@ -1104,6 +1104,7 @@ def test_another_configuration_is_named_on_the_command_line(
         'on-insufficient = "warn"',
         "min-slice = 31",
         "min-rows = 29",
+        "min-rows = 31",
         'max-dropped = "5%"',
         'decide = "significant"',
         "allow-same = true",
@@ -1794,3 +1795,118 @@ def test_every_output_names_what_a_file_says_of_data_that_the_command_line_tells
     config.write_text(content + '\ntarget = "y"\npred = ["p"]\n')
     told = lossctl("check", tmp_path / "d.csv", "--max", "bce=9", "--config", config, "-f", form)
     assert (told.code, "has a say" in told.out) == (0, False)
+
+
+# what a configuration file says of rules that the command line names -----------------------------------------------
+
+
+@pytest.fixture
+def sliced(write: Write) -> Path:
+    """Predictions p that are better than q, but bad in 40 of 400 rows, slice b of g, by four of them."""
+    y = np.random.default_rng(3).normal(size=400)
+    place = np.arange(400)
+    small = place >= 360
+    q = y + np.random.default_rng(4).normal(size=400)
+    p = np.where(small, q + np.where(place % 10 == 0, 8.0, 0.0) * np.sign(q - y), y + 0.9 * (q - y))
+    frame = pd.DataFrame({"y": y, "p": p, "q": q, "g": np.where(small, "b", "a"), "h": place // 10 % 4})
+    return write("sliced.csv", frame.to_csv(index=False))
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [
+        ('max-regression = "900%"', ("-p", "q", "--baseline", "q", "--max-regression", "mae=50%")),
+        ("max-slice = 900", ("--max-slice", "mae=1.2")),
+    ],
+)
+@pytest.mark.parametrize("by", ['"h"', '["g", "h"]', '"h:width=2"'])
+def test_a_rule_holds_in_the_slices_of_the_command_line_whatever_slices_a_file_names(
+    lossctl: Lossctl, sliced: Path, rule: str, options: tuple[str, ...], by: str
+) -> None:
+    config = sliced.parent / "by.toml"
+    config.write_text(f'[[check]]\nloss = "mae"\n{rule}\nby = {by}\n')
+    outcome = lossctl("check", sliced, *ONE, *options, "--by", "g", "--config", config, "-f", "json")
+    slices = [entry["slice"] for entry in outcome.json["checks"] if entry["blocks"]]
+    assert (outcome.code, slices) == (1, [{"g": "b"}])
+    assert any("h" in "".join(entry["slice"]) for entry in outcome.json["checks"])  # and in those of the file
+
+
+@pytest.mark.parametrize("decide", ["noninferior", "equivalent"])
+def test_what_must_be_shown_passes_in_no_slice_that_fails_by_point(lossctl: Lossctl, sliced: Path, decide: str) -> None:
+    config = sliced.parent / "decide.toml"
+    config.write_text(f'decide = "{decide}"\n')
+    options = ("-p", "q", "--baseline", "q", "--max-regression", "mae=20%", "--by", "g", "--min-slice", "5")
+    for more in (("--decide", decide, "--no-config"), ("--config", config)):
+        outcome = lossctl("check", sliced, *ONE, *options, *more, "-f", "json")
+        blocking = [entry for entry in outcome.json["checks"] if entry["blocks"]]
+        assert (outcome.code, outcome.json["verdict"], len(blocking)) == (1, "inconclusive", 1), outcome.err
+        assert (blocking[0]["slice"], blocking[0]["status"]) == ({"g": "b"}, "insufficient")
+        assert "its value is worse than is allowed" in blocking[0]["message"]
+    refused(
+        lossctl("check", sliced, *ONE, *options, "--on-insufficient", "warn", "--config", config),
+        2,
+        f"say --decide {decide} on the command line",
+    )
+
+
+def test_a_small_slice_that_fails_by_point_passes_under_no_stricter_decision() -> None:
+    place = np.arange(400)
+    q = np.where(place % 2, 1.0, -1.0)
+    data = {"y": np.zeros(400), "p": np.where(place < 390, q, q * 3), "q": q, "g": np.where(place < 390, "a", "b")}
+    options: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "baseline": "q", "by": "g", "min_slice": 5}
+    for decide, verdict in (("point", "fail"), ("noninferior", "inconclusive"), ("equivalent", "inconclusive")):
+        report = check(data, max_regression="mae=20%,0.01", decide=decide, max="mae=9", **options)
+        [small] = [entry for entry in report.checks if entry.slice.get("g") == "b"]
+        assert (report.verdict, report.blocks, small.blocks) == (verdict, True, True), small
+    assert check(data, max_regression="mae=900%", decide="noninferior", **options).verdict == "pass"
+
+
+@pytest.mark.parametrize("confidence", [0.9999999999999999, 0.9991, 0.49, 1e-300])
+def test_no_confidence_makes_a_rule_decide_nothing(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch, confidence: float
+) -> None:
+    rule = {"loss": "mae", "max-regression": "2%", "decide": "significant", "confidence": confidence}
+    for name, table in (("lossctl.toml", "[[check]]"), ("pyproject.toml", "[[tool.lossctl.check]]")):
+        config = rows.parent / "config" / name
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(table + "\n" + "".join(f"{key} = {value!r}\n" for key, value in rule.items()))
+        refused(
+            lossctl("check", rows, *ONE, "-p", "q", "--baseline", "p", "--config", config),
+            2,
+            "a number from 0.5 to 0.999",
+        )
+    with pytest.raises(UsageError, match=r"confidence = .*: a number from 0\.5 to 0\.999"):
+        check({"y": [0.0], "p": [1.0], "q": [1.0]}, target="y", pred=["p", "q"], baseline="p", rules=[rule])
+
+
+# baselines by name ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_the_name_of_a_model_is_said_to_be_one(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(rows.parent)
+    Path("p").write_bytes(rows.read_bytes())
+    for models in (("-p", "p"), ("-p", "q", "-p", "p")):
+        outcome = lossctl("check", "rows.csv", "-t", "y", *models, "--baseline", "p", "--max-regression", "mae=1%")
+        refused(outcome, 2, "is a model, and a file, too")
+    named = ("-p", "q", "-p", "old=p", "--baseline", "old", "--max-regression", "mae=1%")
+    assert lossctl("check", "rows.csv", "-t", "y", *named).code == 1
+
+
+def test_no_report_is_advised_where_rows_must_decide(lossctl: Lossctl, rows: Path) -> None:
+    command = ("check", rows, *ONE, "--baseline", rows.parent / "none.json", "--max-regression", "mae=1%")
+    refused(lossctl(*command), 4, "--save-baseline")
+    outcome = lossctl(*command, "--decide", "significant")
+    refused(outcome, 4, "there is no such file")
+    assert "--save-baseline" not in outcome.err
+
+
+def test_a_key_that_the_truth_lacks_is_no_row_that_a_candidate_leaves_out(lossctl: Lossctl, write: Write) -> None:
+    truth = write("truth.csv", "id,y\n" + "".join(f"{i},0\n" for i in range(40)))
+    base = write("base.csv", "id,p\n" + "".join(f"{i},{1 + i % 2}\n" for i in range(50)))
+    options = ("-t", "y", "-p", "p", "--targets", truth, "--id", "id", "--id-missing", "drop", "--max-dropped", "10")
+    for count, status in ((40, "pass"), (39, "insufficient")):
+        candidate = write("c.csv", "id,p\n" + "".join(f"{i},1\n" for i in range(count)))
+        command = ("check", candidate, *options, "--baseline", f"b={base}", "--max-regression", "mae=5%")
+        assert lossctl(*command, "-f", "json").json["checks"][0]["status"] == status

@@ -178,7 +178,7 @@ def check(
         check_writable(save_baseline, [*reads, *([reference.path] if reference.kind == "predictions" else [])])
     more = ["--no-config"] if configured else []
     accept = None
-    if reference.kind in ("report", "model"):
+    if reference.kind in ("report", "model") and statistical is None:  # which a report would not decide
         accept = subject.accept_command(reference.path or reference.text, reference.losses, *more)
     absent = absence(reference, subject.models, accept, baseline_optional, subject.has_column)
     reference = NO_BASELINE if absent else reference
@@ -342,11 +342,16 @@ def first_values(reference: Baseline, cases: Sequence[RuleCase], terms: Terms) -
 def _candidates(report: Report, reference: Baseline) -> list[str]:
     """Return the models that are judged: all but a baseline among them."""
     if reference.kind != "model" and reference.text in report.models:
-        raise UsageError(
-            f"--baseline {reference.text}: is a model, and a file, too; write ./{reference.text} for the file, or name "
-            "the model otherwise with -p NAME=COLUMNS"
-        )
+        raise _two_meanings(reference)
     return [model for model in report.models if reference.kind in ("none", "report") or model != reference.name]
+
+
+def _two_meanings(reference: Baseline) -> UsageError:
+    text = printable(reference.text)
+    return UsageError(
+        f"--baseline {text}: is a model, and a file, too; write ./{text} for the file, or name the model otherwise "
+        "with -p NAME=COLUMNS"
+    )
 
 
 def _baseline_cells(
@@ -565,6 +570,8 @@ class CheckedData:
         if reference.kind == "predictions":
             if self.files is None:
                 raise UsageError(f"--baseline {reference.text}: is a file, so the candidates must be files, too")
+            if reference.text in (self.models() or ()):
+                raise _two_meanings(reference)
             if len(as_list(self.options.get("pred"))) > 1:
                 raise UsageError(
                     f"--baseline {reference.text}: is a file of predictions, in which several -p would name several "
@@ -672,7 +679,7 @@ def subject_of(data: object, stated: StatedRules, by: Sequence[str], inputs: Map
     reports: list[str | Report] = [data] if isinstance(data, Report) else [*reports_among(files or [])]
     if not reports:
         bounds, notes, losses = rules_of_data(stated, as_list(inputs.get("losses")))
-        slicings = list(dict.fromkeys([*by, *(text for bound in bounds for text in bound.rule.by or ())]))
+        slicings = list(dict.fromkeys([*by, *(text for bound in bounds for text in bound.rule.slicings(by))]))
         for rule in (bound.rule for bound in bounds):
             if not rule.all_rows and not rule.slicings(by):
                 raise UsageError(f"{rule.origin}: speaks of slices; say by which columns with --by")

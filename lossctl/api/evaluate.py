@@ -361,12 +361,21 @@ def _threads(most: int | None, tables: Sequence[Table]) -> int:
 def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows: bool = False) -> ByPosition:
     """Decide how rows of several tables belong together: by a key, or by their order."""
     options = query.options
-    several_models = len(tables) > 1 + int(options["targets"] is not None)
+    has_targets = options["targets"] is not None
+    several_models = len(tables) > 1 + int(has_targets)
     if texts := as_list(options["id"]):
         from lossctl.io.by_key import ByKey
 
         key, drop = key_columns(tables, texts), options["id_missing"] == "drop"
-        return ByKey(tables, key, threads, drop_unpaired=drop, keep_rows=keep_rows, several_models=several_models)
+        return ByKey(
+            tables,
+            key,
+            threads,
+            drop_unpaired=drop,
+            keep_rows=keep_rows,
+            several_models=several_models,
+            has_targets=has_targets,
+        )
     if options["id_missing"] == "drop":
         raise UsageError("--id-missing drop is about keys: name their column with --id")
     if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):

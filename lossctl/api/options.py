@@ -874,9 +874,8 @@ class CheckOptions(TypedDict, total=False):
     min_rows: Annotated[
         int | None,
         whole_number(0, 2**53),
-        Option(
-            "Fewer rows are insufficient evidence [default: 30 where statistics decide].",
-            strict=whole_number(30, 2**53),
+        Option(  # more would leave undecided, in a slice, what fails
+            "Fewer rows are insufficient evidence [default: 30 where statistics decide].", barred=DISARMS, strict=None
         ),
     ]
     on_insufficient: Annotated[
@@ -950,9 +949,11 @@ class RuleTable(NamedTuple):
         DECIDE,
         Option("How max-regression is decided, if not as for the others."),
     ] = None
-    confidence: Annotated[Share, Option("The level of evidence that significant, noninferior and equivalent want.")] = (
-        None
-    )
+    confidence: Annotated[
+        float | None,
+        Number(low=0.5, high=0.999, such_as="0.95"),  # beyond, nothing is significant, or what is worse no inferior
+        Option("The level of evidence that significant, noninferior and equivalent want."),
+    ] = None
     origin: str = ""
     slice_tolerance: Annotated[
         Tolerance | None, Tolerances(), Option("What max-regression allows in slices instead, in the same form.")

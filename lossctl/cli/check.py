@@ -98,6 +98,12 @@ def check_files(settings: Settings) -> None:
         return
     if settings.sources["config"].level is Level.DEFAULT:
         check_unhidden(settings.file)
+    decide, source = settings["decide"], settings.sources["decide"]
+    if settings["on_insufficient"] == "warn" and source.level is Level.FILE and decide != "point":
+        raise UsageError(
+            f"{source.origin}: decide = {decide} would leave undecided what --on-insufficient warn lets pass; "
+            f"say --decide {decide} on the command line, too"
+        )
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable

@@ -168,9 +168,19 @@ def judge(cases: Sequence[RuleCase], terms: Terms) -> list[Check]:
         if remark and case.bound.rule.compares and finding.limit is not None:
             finding = replace(finding, message=f"{finding.message}; {remark}", note=remark)
         check = _check(case, finding, terms)
+        if finding.status == "insufficient" and case.slice and _fails_by_point(case, terms):
+            message = f"{check.message}; its value is worse than is allowed"
+            check = replace(check, message=message, beyond=True)
         times[check.id] = times.get(check.id, 0) + 1
         checks.append(check if times[check.id] == 1 else replace(check, id=f"{check.id}#{times[check.id]}"))
     return checks
+
+
+def _fails_by_point(case: RuleCase, terms: Terms) -> bool:
+    """Whether what must be shown to hold does not even do so by its value."""
+    rule = case.bound.rule
+    by_value = replace(case, bound=case.bound._replace(rule=rule._replace(decide="point")))
+    return rule.decide in ("noninferior", "equivalent") and _finding(by_value, terms).status == "fail"
 
 
 def _findings(cases: Sequence[RuleCase], terms: Terms) -> list[Finding]:
@@ -469,9 +479,9 @@ def conclude(checks: Sequence[Check], on_insufficient: OnInsufficient | None = N
     """Draw the verdict from all checks.
 
     A rule of level error that is broken, undefined or without its value is a `fail`. What could not be decided over
-    all rows, in a critical slice, or in no slice of a slicing at all, is `inconclusive` and blocks, unless
-    `on_insufficient` is warn; with fail every slice that could not be decided blocks. Rules that were left out with
-    their baseline never make a `pass`.
+    all rows, in a critical slice, in one whose value is worse than is allowed where the contrary must be shown, or in
+    no slice of a slicing at all, is `inconclusive` and blocks, unless `on_insufficient` is warn; with fail every slice
+    that could not be decided blocks. Rules that were left out with their baseline never make a `pass`.
     """
     strict = [check for check in checks if check.level == "error"]
     broken = {check.id for check in strict if check.status in BLOCKING}
@@ -489,7 +499,8 @@ def conclude(checks: Sequence[Check], on_insufficient: OnInsufficient | None = N
 def _undecided(strict: Sequence[Check], every_slice: bool) -> set[str]:
     """Return the ids of the checks that could not be decided and leave the verdict open."""
     insufficient = {check.id for check in strict if check.status == "insufficient"}
-    stopping = {check.id for check in strict if not check.slice or check.critical or every_slice} & insufficient
+    counts = (check for check in strict if not check.slice or check.critical or check.beyond or every_slice)
+    stopping = {check.id for check in counts} & insufficient
     sliced = (check for check in strict if check.slice)
     for same in lists_by(lambda check: (check.number, check.model, check.loss, tuple(check.slice)), sliced).values():
         ids = {check.id for check in same}

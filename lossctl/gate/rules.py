@@ -60,10 +60,10 @@ class Rule(NamedTuple):
     """What must hold of one loss.
 
     loss, text: as written. limit: of max, min and max-slice. tolerance: of max-regression. by: the slicings that the
-    rule also applies to; None for what its kind says, which is those of --by, and none for max and min. origin:
-    where the rule stands, for messages. slice_tolerance: that of slices, None for the same. tolerances: those of
-    single slices by name. critical: the slices that must be decided and hold; where there are any, the rule only warns
-    of others.
+    rule also applies to; None for what its kind says, which is those of --by, and none for max and min. inherited:
+    those of a rule whose place it takes. origin: where the rule stands, for messages. slice_tolerance: that of slices,
+    None for the same. tolerances: those of single slices by name. critical: the slices that must be decided and hold;
+    where there are any, the rule only warns of others.
     """
 
     loss: str
@@ -73,6 +73,7 @@ class Rule(NamedTuple):
     limit: float = math.nan
     tolerance: Tolerance = NO_TOLERANCE
     by: tuple[str, ...] | None = None
+    inherited: tuple[str, ...] = ()
     level: Level = "error"
     decide: Decide = "point"
     confidence: float = CONFIDENCE
@@ -92,9 +93,8 @@ class Rule(NamedTuple):
 
     def slicings(self, by: Sequence[str]) -> Sequence[str]:
         """Return the slicings that the rule applies to. by: the slicings of --by."""
-        if self.by is not None:
-            return self.by
-        return by if self.kind in ("max-slice", "max-regression") else ()
+        stated = self.by if self.by is not None else by if self.kind in ("max-slice", "max-regression") else ()
+        return tuple(dict.fromkeys((*stated, *self.inherited)))
 
     def within(self, items: Mapping[str, str]) -> Rule:
         """Return what the rule is in one slice: with the tolerance that holds there, and whether it blocks."""
@@ -215,7 +215,7 @@ def _number(text: str, origin: str, example: str) -> float:
 def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[Bound], list[str]]:
     """Join the rules of both; where both rule on one loss in one way, the command line wins and a note says so.
 
-    What wins holds in the slices, too, in which the rule held whose place it takes.
+    What wins holds in the slices of the rule whose place it takes, beside its own.
     """
     winners = {(bound.label, bound.rule.kind): bound.rule for bound in of_command}
     bounds, notes = [], []
@@ -229,10 +229,8 @@ def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[
         notes.append(f"{winner.origin} takes the place of {bound.words} of {bound.rule.origin}")
         if bound.rule.by is not None:
             slices[key] = tuple(dict.fromkeys((*slices.get(key, ()), *bound.rule.by)))
-    inherited = [
-        bound._replace(rule=bound.rule._replace(by=slices[bound.label, bound.rule.kind]))
-        if (bound.label, bound.rule.kind) in slices
-        else bound
+    of_command = [
+        bound._replace(rule=bound.rule._replace(inherited=slices.get((bound.label, bound.rule.kind), ())))
         for bound in of_command
     ]
-    return [*bounds, *inherited], notes
+    return [*bounds, *of_command], notes

@@ -43,7 +43,8 @@ class ByKey(ByPosition):
     """Tables whose rows belong together by a key; by their position, too, where all keys ascend alike.
 
     drop_unpaired: leave out the rows whose keys not all tables have, which are an error otherwise. keep_rows: keep the
-    first table's row numbers, for `rows_at`. several_models: as of `ByPosition`.
+    first table's row numbers, for `rows_at`. several_models: as of `ByPosition`. has_targets: whether the last table is
+    the truth, so that a key which it lacks is one that no model need have.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class ByKey(ByPosition):
         drop_unpaired: bool = False,
         keep_rows: bool = False,
         several_models: bool = False,
+        has_targets: bool = False,
     ) -> None:
         super().__init__(tables, key)
         self.advice = ""
+        self.has_targets = has_targets
         self.several_models = several_models
         self.threads = threads
         self.drop_unpaired = drop_unpaired
@@ -271,7 +274,8 @@ class ByKey(ByPosition):
         if any(self._unpaired[part]):
             union = reduce(np.union1d, keys)
             couples = permutations(range(len(keys)), 2)
-            absent = {(i, j): len(np.setdiff1d(keys[j], keys[i], assume_unique=True)) for i, j in couples}
+            needed = [np.intersect1d(hashes, keys[-1]) for hashes in keys] if self.has_targets else keys
+            absent = {(i, j): len(np.setdiff1d(needed[j], keys[i], assume_unique=True)) for i, j in couples}
             self._absent[part] = Counter({**absent, (-1, -1): len(union) - len(shared)})
         return [rows.take(np.searchsorted(hashes, shared)) for rows, hashes in zip(tables, keys, strict=True)]
 

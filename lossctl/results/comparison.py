@@ -118,7 +118,8 @@ class Check:
     `change_share` its share of |baseline|. `interval` is that of the change, for statistical decisions. `rule` words
     the rule, `message` the outcome. effective: how many rows of equal weight those of a weighted value are worth.
     critical: whether the rule names the slice as one that must hold. blocks: whether the check stops what comes next.
-    number: the place of its rule among all. note: the part of the message that is shown even where numbers speak for
+    beyond: whether a value is worse than is allowed where the contrary must be shown, and neither is. number: the place
+    of its rule among all. note: the part of the message that is shown even where numbers speak for
     themselves.
     """
 
@@ -148,6 +149,7 @@ class Check:
     critical: bool = False
     blocks: bool = False
     effective: float | None = None
+    beyond: bool = False
     number: int = 0
     note: str = ""
 
