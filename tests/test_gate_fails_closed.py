@@ -1831,6 +1831,19 @@ def test_a_rule_holds_in_the_slices_of_the_command_line_whatever_slices_a_file_n
     assert any("h" in "".join(entry["slice"]) for entry in outcome.json["checks"])  # and in those of the file
 
 
+def test_slices_that_a_file_adds_take_no_power_from_those_of_the_command_line() -> None:
+    place, noise = np.arange(1200), np.random.default_rng(5).normal(size=1200)
+    q = np.random.default_rng(6).normal(size=1200)
+    p = q + np.sign(q) * np.where(place % 2, 0.0, np.abs(0.1 * noise + 0.02))
+    data = {"y": np.zeros(1200), "p": p, "q": q, "g": place % 2, "h": place // 40}
+    table = {"loss": "mae", "max-regression": "900%", "by": ["h"]}
+    options: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "baseline": "q", "by": "g", "decide": "significant"}
+    reports = [check(data, max_regression="mae=0%", rules=rules, **options) for rules in ([], [table])]
+    alone, beside = ([entry for entry in report.checks if "h" not in entry.slice] for report in reports)
+    assert [replace(entry, number=0) for entry in alone] == [replace(entry, number=0) for entry in beside]
+    assert {name: "Holm over 2 slices" in entry.message for entry in beside for name in entry.slice} == {"g": True}
+
+
 @pytest.mark.parametrize("decide", ["noninferior", "equivalent"])
 def test_what_must_be_shown_passes_in_no_slice_that_fails_by_point(lossctl: Lossctl, sliced: Path, decide: str) -> None:
     config = sliced.parent / "decide.toml"

@@ -35,7 +35,8 @@ OnInsufficient = Literal["warn", "fail"]
 class RuleCase:
     """One rule for one model, over all rows or one slice, with the cells that it is judged by, where they exist.
 
-    absent: why there is no cell of the candidate. number: the place of the rule among all.
+    absent: why there is no cell of the candidate. number: the place of the rule among all. inherited: whether the slice
+    is one of a rule whose place this one takes.
     """
 
     bound: Bound
@@ -45,6 +46,7 @@ class RuleCase:
     baseline: Cell | None = None
     absent: str = ""
     number: int = 0
+    inherited: bool = False
 
     @property
     def critical(self) -> bool:
@@ -69,47 +71,46 @@ def lay_out(
         for model in models:
             candidate = {cell.place[2]: cell for cell in cells if cell.place[:2] == (model, bound.label)}
             reference = {place[2]: cell for place, cell in baseline.items() if place[:2] == (model, bound.label)}
-            for slice_, absent in _slices(bound, candidate, reference, by):
+            for slice_, absent, inherited in _slices(bound, candidate, reference, by):
                 items = tuple(slice_.items())
                 in_slice = bound._replace(rule=bound.rule.within(slice_)) if slice_ else bound
-                cases.append(
-                    RuleCase(in_slice, model, slice_, candidate.get(items), reference.get(items), absent, number)
-                )
+                pair = candidate.get(items), reference.get(items)
+                cases.append(RuleCase(in_slice, model, slice_, *pair, absent, number, inherited))
     return cases
 
 
 def _slices(
     bound: Bound, candidate: Mapping[Items, Cell], reference: Mapping[Items, Cell], by: Sequence[str]
-) -> Iterator[tuple[Slice, str]]:
-    """Yield the slices that a rule applies to, and what to say of each that turns out to have no value.
+) -> Iterator[tuple[Slice, str, bool]]:
+    """Yield the slices that a rule applies to, what to say of each without a value, and whether it is inherited.
 
     candidate, reference: the cells of one model and loss by slice, and those of its baseline.
     """
     if not candidate:
-        yield {}, f"{bound.label} is not among what was evaluated"
+        yield {}, f"{bound.label} is not among what was evaluated", False
         return
     if bound.rule.all_rows:
-        yield {}, "there is no value over all rows"
+        yield {}, "there is no value over all rows", False
     # a slice that only the baseline has is one that went missing
     slices = {items: cell.slice for items, cell in {**candidate, **reference}.items() if items}
     slicings = list(dict.fromkeys(tuple(slice_) for slice_ in slices.values()))
     before: set[Items] = set()
-    texts = bound.rule.slicings(by)
+    texts, stated = bound.rule.slicings(by), bound.rule._replace(inherited=()).slicings(by)
     if not texts and not bound.rule.all_rows:
-        yield {"*": "*"}, "nothing was evaluated by slices"
+        yield {"*": "*"}, "nothing was evaluated by slices", False
     for text in texts:
         columns = slicings_of(text, slicings)
         if not columns:
-            yield {text: "*"}, f"nothing was evaluated by {text}"
+            yield {text: "*"}, f"nothing was evaluated by {text}", text not in stated
         for items, slice_ in slices.items():
             if tuple(slice_) in columns and items not in before:
                 before.add(items)
-                yield slice_, "the baseline has this slice, the candidate has not"
+                yield slice_, "the baseline has this slice, the candidate has not", text not in stated
     names = {slice_name(dict(items)) for items in before}
     for name in dict.fromkeys((*bound.rule.critical, *bound.rule.tolerances)):
         if name not in names:
             column, _, word = name.partition("=")
-            yield {column: word}, "the rule names this slice, and there is none of this name"
+            yield {column: word}, "the rule names this slice, and there is none of this name", False
 
 
 def slicings_of(text: str, slicings: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -186,14 +187,15 @@ def _fails_by_point(case: RuleCase, terms: Terms) -> bool:
 def _findings(cases: Sequence[RuleCase], terms: Terms) -> list[Finding]:
     """Judge every case; the slices in which statistics decide one rule are tested together, by Holm's procedure.
 
-    Those that fail at a level for all of them are settled, and the others are tested again at that for fewer.
+    Those that fail at a level for all of them are settled, and the others are tested again at that for fewer. Inherited
+    slices are tested apart, so that they take no power from the rule's own.
     """
     findings = [_finding(case, terms) for case in cases]
-    families: dict[tuple[int, str], list[int]] = {}
+    families: dict[tuple[int, str, bool], list[int]] = {}
     for place, (case, finding) in enumerate(zip(cases, findings, strict=True)):
         tested = case.bound.rule.decide == "significant" and finding.interval is not None
         if tested and case.slice and not case.critical:
-            families.setdefault((case.number, case.model), []).append(place)
+            families.setdefault((case.number, case.model, case.inherited), []).append(place)
     for places in families.values():
         count, open_places = len(places), places
         while open_places:
