@@ -244,6 +244,19 @@ def test_confusion_is_that_of_scikit_learn() -> None:
     assert np.array_equal(np.reshape(binary.value, (2, 2)), confusion_matrix(FLAGS["y"], FLAGS["p"] > 0.5))
 
 
+def test_classes_of_targets_that_are_rows_over_them_are_named_as_the_predictions() -> None:
+    flags = {f"t_{name}": (LABELS["y"] == name) * 1 for name in "abc"}
+    rows = LABELS.assign(**flags)
+    for kind in ("confusion", "lift", "calibration"):
+        by_class = kind == "calibration"
+        of_labels, of_rows = (
+            lossctl.plot(kind, rows, target=target, pred="m=p_*", task="multiclass", per_class=by_class)
+            for target in ("y", "t_*")
+        )
+        assert of_rows.panels == of_labels.panels, kind
+        assert of_rows.sentence == of_labels.sentence, kind
+
+
 def test_colours_of_several_models_are_one_scale() -> None:
     figure = lossctl.plot("confusion", FLAGS, target="y", pred=["p", "q"])
     edges = [shade_edges(panel) for panel in figure.panels]

@@ -137,7 +137,7 @@ class Rows:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels of the class codes; of two, the yes is the last."""
+        """The labels of the class codes, outputs where targets are rows over them; of two, the yes is the last."""
         assert self.reader is not None
         rule = self.reader.rule
         if self.task == "binary" and rule.positive is not None:
@@ -148,9 +148,9 @@ class Rows:
             return (rule.negative or (words[0] if len(words) == 1 else "others"), rule.positive)
         if self.task == "binary":
             return ("0", "1")
-        if self.task != "multiclass":
-            return tuple(self.outputs)
-        return self.reader.codes.labels if isinstance(self.reader.codes, OpenCodes) else rule.classes
+        if self.task == "multiclass" and isinstance(self.reader.codes, OpenCodes):
+            return self.reader.codes.labels
+        return (rule.classes if self.task == "multiclass" else ()) or tuple(self.outputs)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
