@@ -1131,9 +1131,10 @@ def test_a_report_does_not_stand_in_for_the_predictions_of_a_file(
     assert lossctl("check", "--config", "c.toml").code == 1
     assert lossctl("eval", rows, *ONE, "-l", "e=mbe", "-o", "json:d.csv", "-q").code == 0
     refused(lossctl("check", "--config", "c.toml"), 2, "says target, pred of its files, and d.csv is a saved report")
-    refused(
-        lossctl("check", "d.csv", "--config", "c.toml"), 2, "d.csv: its e is mbe, and that of the configuration is mae"
-    )
+    refused(lossctl("check", "d.csv", "--config", "c.toml"), 3, "under the name of a table")
+    Path("d.csv").rename("d.json")
+    says = "d.json: its e is mbe, and that of the configuration is mae"
+    refused(lossctl("check", "d.json", "--config", "c.toml"), 2, says)
     assert lossctl("eval", rows, *ONE, "-l", "e=mae", "-o", "r.json", "-q").code == 0
     assert lossctl("check", "r.json", "--config", "c.toml").code == 1
     Path("c.toml").write_text('files = ["r.json"]\nlosses = ["e=mae"]\n' + rules.replace("0.5", "5"))
@@ -1890,6 +1891,13 @@ def test_no_confidence_makes_a_rule_decide_nothing(
         )
     with pytest.raises(UsageError, match=r"confidence = .*: a number from 0\.5 to 0\.999"):
         check({"y": [0.0], "p": [1.0], "q": [1.0]}, target="y", pred=["p", "q"], baseline="p", rules=[rule])
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.TSV", "p.parquet", "p.npz", "p.jsonl", "p.txt"])
+def test_a_report_does_not_pass_by_the_name_of_a_table(lossctl: Lossctl, base: Path, name: str) -> None:
+    path = base.rename(base.parent / name)
+    refused(lossctl("check", path, "--max", "mae=5"), 3, "is a saved report under the name of a table")
+    assert lossctl("check", path.rename(base), "--max", "mae=5").code == 0
 
 
 # baselines by name ------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ from lossctl.gate.rules import (
 from lossctl.io.atomic import check_writable, write_text
 from lossctl.io.blocks import targets_beside
 from lossctl.io.reports import is_report, read_report
-from lossctl.io.select import Selection, predicts_target, split_name
+from lossctl.io.select import OUTPUT_SUFFIXES, Selection, predicts_target, split_name
 from lossctl.io.table import Table
 from lossctl.output.text import slice_text
 from lossctl.registry import all_labelled, labelled, loss_of, with_tables
@@ -691,6 +691,11 @@ def subject_of(data: object, stated: StatedRules, by: Sequence[str], inputs: Map
     if flags := spoken(inputs):
         label = path if isinstance(path, str) else "the data"
         raise UsageError(f"{', '.join(flags)}: {label} is a saved report, for which data and losses are settled")
+    if isinstance(path, str) and path.lower().endswith(OUTPUT_SUFFIXES) and not path.lower().endswith(".json"):
+        raise DataError(
+            f"{printable(path)}: is a saved report under the name of a table of predictions; a report that is to be "
+            "checked has a name that ends in .json"
+        )
     saved = read_report(path)
     bounds, notes = rules_of_report(stated, saved.report)
     slicings = [",".join(columns) for columns, _ in saved.report.slicings() if columns]
