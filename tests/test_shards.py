@@ -142,6 +142,17 @@ def test_shares_in_any_order_are_one_run(
     assert {bare(lossctl.merge([*order, *states[2:]] if len(order) == 2 else order)) for order in orders} == {once}
 
 
+def test_the_bytes_of_a_state_do_not_depend_on_the_threads(folder: Path, tmp_path: Path) -> None:
+    """Losses that keep all values keep them in the order of the rows."""
+    options: dict[str, Any] = {"target": "y", "pred": ["a", "b"], "losses": ["medae", "mae"], "shard": "1/1"}
+    contents = set()
+    for place, threads in enumerate((1, 2, 2, 3)):
+        path = tmp_path / f"{place}.state"
+        lossctl.share("eval", folder / "data.parquet", threads=threads, state_out=path, **options)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
 def test_a_state_goes_into_a_pipe_and_does_not_replace_it(lossctl: Lossctl, tmp_path: Path, state: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -421,9 +421,11 @@ class Share(Cut):
     ) -> RunState:
         """Reduce the rows of the share; the state ends the command."""
         threads = self.threads or usable_cores()
-        feeds = reader.feeds(1 if plan.in_order else threads, reader.shares(self.count)[self.place - 1])
+        samples = plan.keeps_lines or any(kind != "peak" for *_, kind in plan.wholes)
+        ordered = plan.in_order or samples  # so that the bytes of the state do not depend on the threads
+        feeds = reader.feeds(1 if ordered else threads, reader.shares(self.count)[self.place - 1])
         watch = query.options["watch"]
-        state = run(feeds, plan, origins=origins, threads=threads, progress=progress, watch=watch)
+        state = run(feeds, plan, origins=origins, threads=threads, progress=progress, watch=watch, ordered=ordered)
         self.finish(query, reader, plan, origins, state)
         raise Shared
 

@@ -173,8 +173,9 @@ def run(
     sink: RowSink | None = None,
     progress: Progress | None = None,
     watch: Watch = unwatched,
+    ordered: bool = False,
 ) -> RunState:
-    """Reduce all blocks of all feeds.
+    """Reduce all blocks of all feeds; `ordered`, in the order of their rows, of which a sample then has the bytes.
 
     Sums by group and of replicates, and rows that are written out, are taken in the order of the rows, which asks for
     a single feed. `sink` takes each block's per-row losses in row order. `progress` takes the rows of each block
@@ -192,7 +193,7 @@ def run(
         state, rows = reduce_block(block, plan, origins)
         return state, None if sink is None else sink.packed(block, rows)
 
-    if not plan.in_order and sink is None:
+    if not (plan.in_order or ordered) and sink is None:
         states = in_any_order(feeds, lambda block: (pair := reduced(block)) and pair[0], threads, watch, progress)
         return states or RunState.empty(plan)
 
