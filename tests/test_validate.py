@@ -259,6 +259,16 @@ def test_an_unreadable_row_ends_the_survey_of_its_table(write: Write) -> None:
     assert column(survey, "p").mean == 2.5
 
 
+def test_bad_rows_that_are_left_out_are_counted_beside_the_others(write: Write) -> None:
+    """As `eval` counts them, so that nobody takes what was kept for what the file holds."""
+    path = write("r.csv", "y,p\n1,2\n2,3,9\n3\n4,5\n")
+    survey = validate(str(path), target="y", pred="p", bad_rows="drop")
+    assert (survey.tables[0].rows, survey.tables[0].left_out) == (2, 2)
+    assert survey.document()["inputs"][0]["left_out"] == 2
+    assert "2 rows used, 2 left out" in str(survey)
+    assert "rows used" not in str(validate({"y": [1.0, 2.0], "p": [1.0, 2.0]}, target="y", pred="p"))
+
+
 def test_what_is_wrong_with_unused_columns_is_no_problem_but_a_warning(tmp_path: Path) -> None:
     path = parquet(
         tmp_path / "d.parquet",

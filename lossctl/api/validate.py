@@ -209,7 +209,8 @@ class SurveyedData:
             kind = KINDS.get(profile.shapes[name].kind, "other")
             columns.append(column_survey(name, kind, column, parts))
         fault = None if profile.fault is None else str(profile.fault)
-        return TableSurvey(table.label, table.format, profile.rows, tuple(columns), fault)
+        left_out = sum(map(len, table.bad_rows.values()))
+        return TableSurvey(table.label, table.format, profile.rows, tuple(columns), fault, left_out)
 
     def _role(self, role: Role, job: Job | None) -> RoleSurvey:
         """Say how the rows of a role lie in each of its domains."""

@@ -17,6 +17,7 @@ from lossctl.output.text import (
     markdown,
     markdown_table,
     number,
+    rows_used,
     text_columns,
     wrap,
 )
@@ -95,7 +96,7 @@ def _table(table: TableSurvey, style: Style) -> str:
 
 
 def _title(table: TableSurvey, between: str) -> str:
-    rows = counted(table.rows, "row") + (" that can be read" if table.fault else "")
+    rows = rows_used(table.rows, table.left_out) + (" that can be read" if table.fault else "")
     pieces = [table.label, *([table.format] if table.format else []), rows]
     return between.join([*pieces, *([counted(len(table.columns), "column")] if table.columns else [])])
 

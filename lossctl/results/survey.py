@@ -94,15 +94,19 @@ class ColumnSurvey:
 
 @dataclass(frozen=True)
 class TableSurvey:
-    """One input. `fault` says what made rows after the first `rows` unreadable, or the whole of it."""
+    """One input. `fault` says what made rows after the first `rows` unreadable, or the whole of it.
 
-    KEYS: ClassVar = "path=label format rows complete fault columns"
+    left_out: the bad rows that `--bad-rows drop` leaves out, beside `rows`.
+    """
+
+    KEYS: ClassVar = "path=label format rows complete fault columns left_out"
 
     label: str
     format: str | None
     rows: int
     columns: tuple[ColumnSurvey, ...]
     fault: str | None = None
+    left_out: int = 0
 
     @property
     def complete(self) -> bool:
