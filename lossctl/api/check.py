@@ -570,9 +570,9 @@ class CheckedData:
         if reference.kind == "predictions":
             if self.files is None:
                 raise UsageError(f"--baseline {reference.text}: is a file, so the candidates must be files, too")
-            if reference.text in (self.models() or ()):
-                raise _two_meanings(reference)
             if len(as_list(self.options.get("pred"))) > 1:
+                if reference.text in (self.models() or ()):
+                    raise _two_meanings(reference)
                 raise UsageError(
                     f"--baseline {reference.text}: is a file of predictions, in which several -p would name several "
                     "baselines; give one -p, or the name of a model as the baseline"
