@@ -570,9 +570,10 @@ class CheckedData:
         if reference.kind == "predictions":
             if self.files is None:
                 raise UsageError(f"--baseline {reference.text}: is a file, so the candidates must be files, too")
-            if len(as_list(self.options.get("pred"))) > 1:
-                if reference.text in (self.models() or ()):
-                    raise _two_meanings(reference)
+            preds = as_list(self.options.get("pred"))
+            if len(self.files) == 1 and reference.text in [split_name(text)[0] or text for text in preds]:
+                raise _two_meanings(reference)
+            if len(preds) > 1:
                 raise UsageError(
                     f"--baseline {reference.text}: is a file of predictions, in which several -p would name several "
                     "baselines; give one -p, or the name of a model as the baseline"
