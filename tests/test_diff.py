@@ -15,7 +15,7 @@ import pytest
 
 from lossctl import evaluate
 from lossctl.api.diff import diff
-from lossctl.errors import UsageError
+from lossctl.errors import DataError, UsageError
 from tests.conftest import Lossctl, resealed
 from tests.test_check import Pipe
 from tests.test_ci_outputs import obeyed
@@ -185,6 +185,14 @@ def test_an_unreadable_report_is_an_error(
         outcome = lossctl("diff", *pair)
         assert (outcome.code, outcome.out) == (3, "")
         assert outcome.err.count("\n") == 1
+
+
+def test_a_report_that_was_cut_off_says_at_which_line(make: Callable[..., Path]) -> None:
+    path = make("cut", "-p", "a", "-l", "mae")
+    content = path.read_text()
+    path.write_text(content[: content.index('"mae"') + 3])
+    with pytest.raises(DataError, match=r"is no JSON: unterminated string starting at line \d+$"):
+        diff(path, path)
 
 
 def test_usage(lossctl: Lossctl, make: Callable[..., Path]) -> None:

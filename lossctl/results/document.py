@@ -286,7 +286,9 @@ def parse(content: bytes, label: str) -> dict[str, Any]:
         raise DataError(f"{label}: byte {error.start + 1} is not UTF-8; a lossctl report is") from None
     except json.JSONDecodeError as error:
         more = "; JSON lines are no report, write -f json" if error.msg == "Extra data" else ""
-        raise DataError(f"{label}: is no JSON: {error.msg.lower()} at line {error.lineno}{more}") from None
+        raise DataError(
+            f"{label}: is no JSON: {error.msg.lower().removesuffix(' at')} at line {error.lineno}{more}"
+        ) from None
     except RecursionError:
         raise DataError(f"{label}: is nested too deeply for a lossctl report") from None
     except ValueError as error:  # a whole number of too many digits
