@@ -1071,6 +1071,32 @@ def test_no_old_green_file_stays_after_a_merge(
     assert "<error" in (tmp_path / "out.xml").read_text()
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--min-slice", "20"),
+        ("--min-rows", "20"),
+        ("--on-insufficient", "fail"),
+        ("--max-dropped", "0"),
+        ("--allow-same",),
+        ("--slice-tolerance", "300%"),
+        ("--critical-slice", "g=x"),
+        ("--decide", "point"),
+    ],
+)
+@pytest.mark.parametrize(("tolerance", "code"), [("1%", 1), ("200%", 0)])
+def test_what_a_merge_is_told_beside_rules_leaves_the_rules_of_the_shares(
+    lossctl: Lossctl, rows: Path, option: tuple[str, ...], tolerance: str, code: int
+) -> None:
+    states = [rows.parent / f"{place}.state" for place in (1, 2)]
+    rule = ("-p", "q", "--baseline", "p", "--max-regression", f"mae={tolerance}", "--by", "g")
+    for place, state in enumerate(states, 1):
+        assert lossctl("check", rows, *ONE, *rule, "--shard", f"{place}/2", "--state-out", state).code == 0
+    saved = rows.parent / "saved.json"
+    outcome = lossctl("merge", *states, *option, "--save-baseline", saved)
+    assert (outcome.code, saved.exists()) == (code, code == 0), outcome.err
+
+
 def test_an_error_of_a_merge_leaves_the_reports_of_other_commands(lossctl: Lossctl, rows: Path) -> None:
     state, report = rows.parent / "1.state", rows.parent / "r.json"
     report.write_text("older")
@@ -1907,12 +1933,14 @@ def test_a_file_of_the_name_of_a_model_is_said_to_be_one(
     lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(rows.parent)
-    Path("p").write_bytes(rows.read_bytes())
-    for models in (("-p", "p"), ("-p", "q", "-p", "p")):
-        outcome = lossctl("check", "rows.csv", "-t", "y", *models, "--baseline", "p", "--max-regression", "mae=1%")
-        refused(outcome, 2, "is a model, and a file, too")
-    named = ("-p", "q", "-p", "old=p", "--baseline", "old", "--max-regression", "mae=1%")
-    assert lossctl("check", "rows.csv", "-t", "y", *named).code == 1
+    for name in ("q", "best.csv", "best"):
+        Path(name).write_bytes(rows.read_bytes())
+    rule = ("--max-regression", "mae=1%")
+    columns = ("rows.csv", *ONE, "-p", "q", "--baseline", "q")
+    refused(lossctl("check", *columns, *rule), 2, "is a model, and a file, too")
+    files = ("rows.csv", "best.csv", *ONE, "--baseline", "best")
+    refused(lossctl("check", *files, *rule), 2, "is a model, and a file, too")
+    assert lossctl("check", "rows.csv", "-t", "y", "-p", "q", "-p", "old=p", "--baseline", "old", *rule).code == 1
 
 
 def test_no_report_is_advised_where_rows_must_decide(lossctl: Lossctl, rows: Path) -> None:

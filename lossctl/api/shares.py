@@ -70,7 +70,7 @@ from lossctl.version import __version__
 COMMANDS: Final[Mapping[str, Callable[..., Report]]] = {"eval": evaluate, "compare": compare, "check": check}
 BY_ITSELF: Final = ("rows_out", "with_grad", "save_baseline")
 HOOKS: Final = ("save_baseline", *marks(Hooks), *marks(Resources))  # do not change what a share computes
-RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
+RULES: Final = ("max", "min", "max_slice", "max_regression", "rules")
 MOST_SHARES: Final = 100_000
 COMPARED: Final = 1 << 30  # bytes of all files that each share digests, evenly spread, beside texts, which it reads
 NO: Final = type(None)
@@ -674,7 +674,8 @@ def merge(
     note
         A function that takes a line about what was chosen unasked.
     **rules
-        For shares of a check: its rules, as `check` takes them, in place of those of the shares.
+        For shares of a check: its rules, as `check` takes them, in place of those of the shares; and what else decides
+        (`min_slice`, `slice_tolerance`, ...), whose place each option takes by itself.
 
     Returns
     -------
@@ -704,7 +705,8 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
                 f"{options}: rules are for shares of `lossctl check`, and these are of `{header['command']}`"
             )
         check_arguments(states[0])
-        arguments = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
+        replaced = {*RULES, "slice_tolerance", "critical_slice"} if rules.keys() & {*RULES} else set()
+        arguments = {key: value for key, value in header["arguments"].items() if key not in replaced}
         command = Command(header["command"], header["inputs"], {**arguments, **rules})
         try:
             report = command.run(engine=Merge(states), note=note)
