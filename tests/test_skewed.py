@@ -115,6 +115,20 @@ def test_a_mean_over_sets_is_corrected_as_that_of_as_many_rows() -> None:
     assert of_rows.matters[0]
 
 
+@pytest.mark.parametrize(("rows", "times"), [(30, 1.2), (100, 1.25)])
+def test_of_few_rows_heavy_tails_of_two_models_widen_differences_little(rows: int, times: float) -> None:
+    rng = np.random.default_rng(21)
+    errors = rng.standard_t(5, (2, 200, rows))
+    data = {"y": np.zeros(200 * rows), "a": errors[0].ravel(), "b": errors[1].ravel()}
+    data["s"] = np.repeat(np.arange(200), rows)
+    widths = []
+    for method in ("auto", "t"):
+        report = lossctl.compare(data, target="y", pred=["a", "b"], losses="mse", by="s", ci_method=method)
+        ends = np.array([one.interval for one in report.comparisons])
+        widths.append(ends[:, 1] - ends[:, 0])
+    assert 1.0 < float(np.median(widths[0] / widths[1])) < times
+
+
 def test_what_is_symmetric_is_left_to_students_t() -> None:
     line = np.tile([-1.0, 1.0], 50)[np.newaxis]
     shape = shape_of([(1.0, Influence(MEAN, line, None, np.zeros(100, dtype=np.int64), 1))], np.array([100.0]))

@@ -134,14 +134,18 @@ class Differences:
         return self.contrast(contest, couple, -base, candidate)
 
     def of_ranks(self, contest: Contest, couple: Couple) -> Contrast:
-        """Return the contrast by the one mean that models rank by, which is the difference of their values, too."""
-        place = self.plan.differences(couple, contest.question)[0]
-        view, indexes = self.assumptions.view(contest.scope), self.plan.indexes(couple[0], contest.question)
-        (gap,) = means(view, [place], self.plan.weighted)
-        slopes = slopes_at(contest.question.loss.statistic, means(view, indexes, self.plan.weighted))
-        if gap == 0.0 and slopes is not None:
-            return {place: slopes[0]}
-        return {place: self.value(contest, couple) / float(gap)}
+        """Return the contrast by the one mean that models rank by, whose value is the difference of theirs, too.
+
+        There is one by their values.
+        """
+        question, view, weighted = contest.question, self.assumptions.view(contest.scope), self.plan.weighted
+        place = self.plan.differences(couple, question)[0]
+        (gap,) = means(view, [place], weighted)
+        if gap != 0.0:
+            return {place: self.value(contest, couple) / float(gap)}
+        slopes = slopes_at(question.loss.statistic, means(view, self.plan.indexes(couple[0], question), weighted))
+        assert slopes is not None
+        return {place: slopes[0]}
 
     def value(self, contest: Contest, couple: Couple) -> float:
         """Return candidate - baseline, of absolute values where these are judged.
@@ -316,8 +320,8 @@ class Differences:
 
     def laws_of_ranks(self, contest: Contest, couple: Couple, stderrs: Array) -> list[tuple[float, Shape]]:
         """Return the laws of a difference by the mean that models rank by, which is that of zero, and by the values."""
-        (slope,) = self.of_ranks(contest, couple).values()
-        of_zero = self._shape(contest, couple, (math.copysign(1.0, slope),) * 2, MEAN)
+        sign = -1.0 if contest.question.loss.direction == "max" else 1.0  # of values that go up with the mean, or down
+        of_zero = self._shape(contest, couple, (sign, sign), MEAN)
         return [(float(stderrs[0]), of_zero), (float(stderrs[1]), self.shape(contest, couple))]
 
     def _shape(self, contest: Contest, couple: Couple, signs: tuple[float, float], statistic: Statistic) -> Shape:
@@ -858,10 +862,11 @@ class PairedBounds:
         self, contest: Contest, couple: Couple, sign: float, level: float, inner: bool
     ) -> tuple[float, float] | str:
         """Return the interval of a worsening by the one mean that models rank by, as that of a difference."""
-        of_zero, of_value = self._differences.of_ranks(contest, couple), self._differences.between(contest, couple)
+        of_value = self._differences.between(contest, couple)
         if isinstance(of_value, str):
             return of_value
-        spread = self._differences.assumptions.of(contest.scope, contest.question).spread([of_zero, of_value], 1)
+        contrasts = self._differences.of_ranks(contest, couple), of_value
+        spread = self._differences.assumptions.of(contest.scope, contest.question).spread(contrasts, 1)
         if isinstance(spread, str):
             return spread
         laws = self._differences.laws_of_ranks(contest, couple, spread.stderrs)

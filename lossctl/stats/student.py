@@ -34,6 +34,7 @@ LEAST: Final = 0.15  # of 3a or 2b, below which Student's t is right enough
 UNLIKE: Final = 15_000.0  # growth of s by the cubed kurtosis of rows of unlike size, by simulation (`make coverage`)
 WEIGHED: Final = 0.5  # of that growth, of rows whose weights are told by degrees of freedom
 GROWN: Final = (6.0, 4.0)  # the most by which s grows: of one statistic, and of a difference, in which it cancels
+RISE: Final = 100.0  # rows by each of which that of a difference may grow by one more: few tell nothing of tails
 STEP: Final = 1e-3  # of the spread, over which slopes are differentiated
 BENT: Final = 0.5  # the most by which curvature counts
 MANY: Final = 12  # quantities beyond which curvature is left out
@@ -395,7 +396,8 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
             bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
             drift = _bounded(drift / (sd * np.sqrt(rows)))
         growth = 1.0 + UNLIKE * (1.0 if one.weight_moves is None else WEIGHED) * unlike**3
-        grown = np.fmin(growth, GROWN[len(terms) > 1]) * s
+        most = GROWN[0] if len(terms) == 1 else np.fmin(GROWN[1], 1.0 + one.units / RISE)
+        grown = np.fmin(growth, most) * s
         a = (2.0 * grown + 3.0 * bend) / 6.0
         b = (grown + 3.0 * bend) / 6.0 - 0.5 * drift
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
