@@ -72,7 +72,8 @@ def claims() -> str:
     plain = [case for case in good if case.data not in SHARES and not case.value.endswith(", clustered")]
     warned = sorted(case.small for case in plain if case.small is not None)
     return (
-        f"Of {len(good)} cases (1,500 to 6,000 samples each: +-0.6 to 0.3 %) in which five informative rows or more are to be expected (rare rows of unlike losses "
+        f"Of {len(good)} cases (1,500 to 6,000 samples each: +-0.6 to 0.3 %) "
+        f"in which five informative rows or more are to be expected (rare rows of unlike losses "
         f"count for fewer: a blunder's square for a third), 95 % intervals of values hold the truth in "
         f"{levels[0]:.0f} to {levels[-1]:.0f} % of the samples, those of differences in {differences[0]:.0f} to "
         f"{differences[-1]:.0f} %; {within} of {len(levels) + len(differences)} are within 93 to 97 %. "
