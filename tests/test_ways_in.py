@@ -573,6 +573,14 @@ def test_numbers_of_several_kinds_are_numbers_alike() -> None:
         assert first.value() == second.value()
 
 
+def test_numbers_among_marks_of_missing_values_are_a_target_of_numbers() -> None:
+    for mark in ("", "NA"):
+        data = {"y": [1, mark, 0], "p": [0.1, 0.2, 0.3]}
+        for rows in (data, pd.DataFrame(data)):
+            report = lossctl.evaluate(rows, target="y", pred="p", losses="brier", missing="drop")
+            assert report.value() == pytest.approx((0.81 + 0.09) / 2)
+
+
 @pytest.mark.parametrize("labels", [["a", "b", "c"], np.array(["2024", "2025", "2026"], "M8[Y]"), [True, True, False]])
 def test_what_a_mask_hides_is_missing_whatever_its_type(labels: Any) -> None:
     values = np.ma.array(labels, mask=[False, True, False])

@@ -250,8 +250,10 @@ def joined(values: Iterable[Any]) -> NDArray[Any]:
 
 def first_content(array: NDArray[Any]) -> Content:
     """Say by its first text whether a column of texts holds numbers, vectors of them, true and false, or words."""
-    texts = (value for value in array.flat if isinstance(value, str) and value not in NULLS)
-    return STANDARD.content(next(texts, ""))
+    first = next((value for value in array.flat if isinstance(value, str) and value not in NULLS), "")
+    if not first and any(isinstance(value, str) for value in array.flat):  # marks of missing values among numbers
+        first = next((str(value) for value in array.flat if isinstance(value, Real) and not missing(value)), "")
+    return STANDARD.content(first)
 
 
 def _length(values: object) -> int | None:
