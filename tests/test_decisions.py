@@ -190,7 +190,7 @@ def test_choose_asks_whether_few_whole_numbers_are_classes() -> None:
             "cat,Dog\ndog,Cat\n",
             (),
             DATA,
-            ["no prediction is a label of the target", "'Dog'", "--classes cat,dog,Dog,Cat"],
+            ["no prediction is a label of the target", "'Dog'", "--classes cat,dog,Cat,Dog"],
         ),
         ("cat,0.5\ndog,0.25\n", (), USAGE, ["--positive-label"]),
         ("cat,dog\ndog,0.5\n", (), DATA, ["'0.5' is no label of the target"]),

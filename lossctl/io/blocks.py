@@ -489,7 +489,8 @@ class BlockReader:
         for slot, two in (*columns, (self._event, self.rule.event)):
             if slot is not None and two is not None and two.negative is None:
                 words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
-                yield f"{self.tables[slot.table].label}: column {slot.named()}", two, words
+                # sorted, as threads meet them in any order
+                yield f"{self.tables[slot.table].label}: column {slot.named()}", two, sorted(words)
 
     def third_label(self) -> str:
         """Say that shares have more than two labels between them; nothing where they have not."""
@@ -608,10 +609,10 @@ class BlockReader:
         target = self.selection.target
         if target is None or not self.rule.open:
             return ""
-        labels = self.vocabulary(target).words
+        labels = sorted(self.vocabulary(target).words)  # as threads meet them in any order
         for model in self.selection.models:
             slot = self.selection.slots[model]["pred"]
-            if fault := misread(labels, self.vocabulary(slot).words):
+            if fault := misread(labels, sorted(self.vocabulary(slot).words)):
                 return f"{self.tables[slot.table].label}: column {slot.named()}: {fault}"
         return ""
 
