@@ -606,7 +606,7 @@ def test_no_interval_without_ends_ever_passes(bounds: tuple[float, float]) -> No
 def test_no_evidence_is_no_pass() -> None:
     for case in cases():
         if case.bound.rule.decide != "point":
-            for evidence in (None, Witness(-1, 1, why="no spread"), Witness(-0.3, 0.3, guard="skewed")):
+            for evidence in (None, Witness(-1, 1, why="no spread"), Witness(-0.3, 0.6, guard="skewed")):
                 assert judge([case], Terms(evidence=evidence))[0].status == "insufficient"
 
 
@@ -1459,7 +1459,7 @@ def test_zero_against_zero_is_no_regression(lossctl: Lossctl) -> None:
         assert (report.verdict, {entry.status for entry in report.checks}) == ("pass", {"pass"})
 
 
-@pytest.mark.parametrize("decide", ["point", "significant"])
+@pytest.mark.parametrize("decide", ["point", "significant", "noninferior"])
 @pytest.mark.parametrize("tolerance", ["5%", "0", "5%,0.1"])
 def test_what_is_better_than_a_baseline_of_0_is_no_regression(decide: Decide, tolerance: str) -> None:
     """A share of 0 is nothing that a worse value could be compared with; a better one needs no comparison."""
@@ -1669,6 +1669,29 @@ def test_other_probabilities_of_the_same_decisions_are_no_regression(loss: str, 
     rule: dict[str, Any] = {"max_regression": f"{loss}=0.05", "decide": decide}
     report = check(data, target="y", pred=["new", "base"], baseline="base", **rule)
     assert report.verdict == "pass"
+
+
+@pytest.mark.parametrize("loss", ["rmse", "rmsle", "mae", "mse"])
+@pytest.mark.parametrize("decide", ["noninferior", "equivalent"])
+def test_no_unit_of_the_target_shows_what_another_does_not(loss: str, decide: Decide) -> None:
+    """What of a value is rounding is in the unit of the loss, as is what it is held against."""
+    rng = np.random.default_rng(158)
+    base = np.abs(rng.normal(size=300))
+    new = rng.permutation(base)
+    for scale in (1.0, 1e-12, 1e-15):
+        data = {"y": np.zeros(300), "base": scale * base, "new": scale * new}
+        rule: dict[str, Any] = {"max_regression": f"{loss}=2%", "decide": decide, "baseline": "base"}
+        report = check(data, target="y", pred=["new", "base"], **rule)
+        assert report.verdict == "inconclusive", (scale, report.checks[0].message)
+
+
+@pytest.mark.parametrize(("base", "new", "tolerance"), [(1.0, 1.02, "2%"), (0.7, 0.77, "10%"), (0.3, 0.309, "0.009")])
+def test_what_is_at_the_tolerance_passes_under_every_decision(base: float, new: float, tolerance: str) -> None:
+    data = {"y": np.zeros(40), "base": np.full(40, base), "new": np.full(40, new), "worse": np.full(40, new + 1e-9)}
+    for loss, decide in itertools.product(("mae", "rmse"), ("point", "significant", "noninferior")):
+        rule: dict[str, Any] = {"max_regression": f"{loss}={tolerance}", "decide": decide, "baseline": "base"}
+        assert check(data, target="y", pred=["new", "base"], **rule).verdict == "pass"
+        assert check(data, target="y", pred=["worse", "base"], **rule).verdict == "fail"
 
 
 def test_rows_that_differ_alike_are_decided() -> None:

@@ -739,7 +739,7 @@ class PairedBounds:
 
         It is as wide as Student's t and a correction for skewness have it; `inner`, as narrow as one of them has it.
         A relative tolerance is a share r of |baseline|, and the interval that of a linear contrast: of squares for a
-        root of a mean, B² - (1 + r)² A², whose sign decides as that of B - (1 + r) A would.
+        root of a mean, B² - (1 + r)² A², whose sign decides as that of B - (1 + r) A would, in units of B + (1 + r) A.
         """
         contest = self._contests[tuple(of_slice.items()), loss]
         kind = contest.question.loss
@@ -790,7 +790,9 @@ class PairedBounds:
             columns = plan.differences(couple, contest.question), plan.indexes(couple[0], contest.question)
             squares = combined(([columns[0][0]], [1.0]), (columns[1], [1.0 - times]))
             terms: tuple[Statistic, Mapping[str, float]] = MEAN, {couple[0]: -times, model: 1.0}
-            return self._about(contest, squares, terms, candidate**2 - times * base**2, scale**2, level, inner)
+            interval = self._about(contest, squares, terms, candidate**2 - times * base**2, scale**2, level, inner)
+            unit = candidate + (1.0 + tolerance) * base
+            return interval if isinstance(interval, str) else (interval[0] / unit, interval[1] / unit)
         share = math.copysign(1.0, base) * tolerance if relative else 0.0
         contrast = self._differences.contrast(contest, couple, -sign - share, sign)
         terms = kind.statistic, {couple[0]: -sign - share, model: sign}

@@ -234,9 +234,10 @@ def _finding(case: RuleCase, terms: Terms, among: int = 1, count: int = 1) -> Fi
     if base is not None and base.value == 0.0 == cell.value and math.isfinite(rule.tolerance.of(0.0)):
         return Finding("pass", "0 is the same as the baseline's 0", 0.0)
     only_percent = rule.tolerance.absolute is None and rule.tolerance.percent is not None
-    if base is not None and base.value == 0.0 and only_percent:
-        if rule.decide in ("point", "significant") and merit(cell.value, bound.direction) < 0.0:
-            return Finding("pass", _compared(bound, cell, base, 0.0, passed=True), 0.0)
+    better = merit(cell.value, bound.direction) < 0.0  # than 0
+    if base is not None and base.value == 0.0 and better and rule.decide == "significant":
+        return Finding("pass", _compared(bound, cell, base, 0.0, passed=True), 0.0)
+    if base is not None and base.value == 0.0 and only_percent and not better:
         return Finding(
             "undefined",
             f"the baseline's value is 0, of which {rule.text} is nothing to compare with; give an absolute tolerance, "
@@ -326,10 +327,10 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
     (low, high), beyond, short = intervals[0], intervals[1 : len(contrasts) + 1], intervals[len(contrasts) + 1 :]
     interval = (0.0 - high, 0.0 - low) if bound.direction == "max" else (low, high)
     spare = case.baseline.rounding if case.baseline is not None else 0.0
-    worse = all(lower > 0.0 for lower, _ in beyond) and low > spare
+    worse = all(lower > spare for lower, _ in beyond) and low > spare
     within = any(upper <= spare for _, upper in beyond)
     if rule.decide == "equivalent":  # two one-sided tests: neither worse nor better by more than the tolerance
-        worse |= all(upper < 0.0 for _, upper in short)
+        worse |= all(upper < -spare for _, upper in short)
         within &= any(lower >= -spare for lower, _ in short)
     status: Status = "fail" if worse else "pass" if rule.decide == "significant" or within else "insufficient"
     proven = f"more than {rule.text} worse is {'' if worse else 'not '}shown"
@@ -340,11 +341,8 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         proven = f"a difference of {amount} than {rule.text} is {'' if worse or within else 'not '}shown"
     holm = f", Holm over {count} slices" if count > 1 else ""
     message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
-    if (
-        status == "pass"
-        and high > spare
-        and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level))
-    ):
+    undecided = status == "pass" and not within
+    if undecided and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level)):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)
 
