@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -316,10 +317,40 @@ def test_marks_stand_where_they_belong(csv_file: Path, given: str, wrong: str) -
         ({"quote": "ab"}, "--quote 'ab': one ASCII character"),
         ({"decimal": "1"}, "--decimal '1': one character"),
         ({"comment": " "}, "--comment ' '"),
+        ({"quote": '"', "comment": '"'}, "--quote and --comment are both"),
     ],
 )
 def test_marks_that_mean_two_things_or_nothing(csv_file: Path, options: dict[str, Any], says: str) -> None:
     assert says in refusal(csv_file, "y,p\n1,2\n", **options)
+
+
+BEGINNINGS = ["-", "+", ".", "1", "-1", "-.", "n", "I", "é", " -", '"-', ",", ",5"]
+
+
+@pytest.mark.parametrize(
+    ("option", "marks", "says"),
+    [
+        ("comment", BEGINNINGS, "rows may begin so, too"),
+        ("quote", "-+.1n", "numbers and words are written with it"),
+        ("escape", "-+.1n", "numbers and words are written with it"),
+    ],
+)
+def test_marks_of_which_numbers_and_words_consist_are_none(
+    csv_file: Path, option: str, marks: Sequence[str], says: str
+) -> None:
+    """They would leave out the rows below 0, or take their signs away."""
+    write(csv_file, "y,p\n1,1\n-5,5\n2,2\n")
+    for mark in marks:
+        options: dict[str, Any] = {**Y_P, option: mark}
+        for read in (package.evaluate, package.compare, lambda path, **more: package.check(path, max="mae=1", **more)):
+            with pytest.raises(UsageError) as refused:
+                read(str(csv_file), **options)
+            assert str(refused.value).startswith(f"--{option} {mark!r}: {says}")
+
+
+@pytest.mark.parametrize("comment", ["#", "//", "--", "%", ";", "!", "*", " #", "'", "@", "_", "+="])
+def test_other_marks_begin_comments(csv_file: Path, comment: str) -> None:
+    assert mae(csv_file, f"y,p\n1,2\n{comment} 3,9\n-1,0\n", comment=comment) == 1.0
 
 
 def test_a_survey_reads_numbers_as_the_dialect_writes_them(csv_file: Path) -> None:

@@ -381,6 +381,9 @@ class Dialect:
                 raise UsageError(f"{flag} {mark!r}: one character is needed, such as ','")
         if self.comment is not None and (not self.comment.strip() or set(self.comment) & set("\r\n")):
             raise UsageError(f"--comment {self.comment!r}: what begins a comment is needed, such as '#'")
+        for flag, mark in (("--quote", self.quote), ("--escape", self.escape)):
+            if mark not in (None, NONE) and (mark.isalnum() or mark in ("+", "-", POINT, self.decimal)):
+                raise UsageError(f"{flag} {mark!r}: numbers and words are written with it, so it marks nothing")
         marks = [
             ("-d", self.delimiter),
             ("--quote", self.quote),
@@ -390,6 +393,14 @@ class Dialect:
         for (flag, mark), (other_flag, other) in (*combinations(marks, 2), numbers):
             if mark is not None and mark == other:
                 raise UsageError(f"{flag} and {other_flag} are both {mark!r}; each needs a character of its own")
+        if self.comment is not None and self._begins_row(self.comment):
+            raise UsageError(f"--comment {self.comment!r}: rows may begin so, too; a mark such as '#' is needed")
+
+    def _begins_row(self, text: str) -> bool:
+        """Whether a row may begin so: with a number, a word, or a first field that is empty."""
+        head = text.lstrip(" \t" if self.quote == NONE else f" \t{self.quote}")
+        number_or_word = rf"[+-]?(?:$|[^\W_]|[.{re.escape(self.decimal)}])"
+        return head.startswith(self.delimiter or ",") or re.match(number_or_word, head) is not None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Dialect:
