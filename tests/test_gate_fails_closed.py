@@ -1685,6 +1685,17 @@ def test_no_unit_of_the_target_shows_what_another_does_not(loss: str, decide: De
         assert report.verdict == "inconclusive", (scale, report.checks[0].message)
 
 
+@pytest.mark.parametrize("loss", ["nrmse", "mae", "rmse", "wape"])
+def test_no_spread_of_rows_makes_a_regression_rounding(loss: str) -> None:
+    """Errors over a mean near 0, as of standardised targets, spread without end, and yet they cancel in nothing."""
+    rng = np.random.default_rng(160)
+    y, noise = rng.normal(size=300), rng.normal(size=300)
+    y = (y - y.mean()) / y.std() + 1e-12
+    data = {"y": y, "base": y + 0.1 * noise, "new": y + 0.15 * noise}
+    report = check(data, target="y", pred=["new", "base"], baseline="base", max_regression=f"{loss}=0")
+    assert report.verdict == "fail", report.checks[0].message
+
+
 @pytest.mark.parametrize(("base", "new", "tolerance"), [(1.0, 1.02, "2%"), (0.7, 0.77, "10%"), (0.3, 0.309, "0.009")])
 def test_what_is_at_the_tolerance_passes_under_every_decision(base: float, new: float, tolerance: str) -> None:
     data = {"y": np.zeros(40), "base": np.full(40, base), "new": np.full(40, new), "worse": np.full(40, new + 1e-9)}

@@ -119,10 +119,10 @@ class Cell:
     def rounding(self) -> float:
         """What other machines, slices or orders of the rows may change of the value.
 
-        A sum is rounded by the size of its rows, which may cancel in it, and a score, which is what a loss lacks to 1,
-        by that of 1.
+        A bias is rounded by the size of its rows, which cancel in it, and a score, which is what a loss lacks to 1, by
+        that of 1.
         """
-        rows = 0.0 if self.stderr is None else self.stderr * math.sqrt(self.rows)
+        rows = (self.stderr or 0.0) * math.sqrt(self.rows) if self.direction == "zero" else 0.0
         return SAME * max(abs(self.value), rows, 1.0 if self.direction == "max" else 0.0)
 
     @property
