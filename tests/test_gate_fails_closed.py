@@ -1892,6 +1892,24 @@ def test_a_rule_holds_in_the_slices_of_the_command_line_whatever_slices_a_file_n
     assert any("h" in "".join(entry["slice"]) for entry in outcome.json["checks"])  # and in those of the file
 
 
+@pytest.mark.parametrize(
+    ("rule", "options", "slices"),
+    [
+        ('max-regression = "50%"', ("-p", "q", "--baseline", "q"), [{"g": "b"}]),
+        ("max-slice = 1.2", (), [{"g": "b"}]),
+        ("max = 1.2", (), []),
+    ],
+)
+def test_slices_of_the_command_line_are_those_of_the_rules_of_a_file_too(
+    lossctl: Lossctl, sliced: Path, rule: str, options: tuple[str, ...], slices: list[dict[str, str]]
+) -> None:
+    config = sliced.parent / "own.toml"
+    for by in ("", 'by = ["h"]\n'):
+        config.write_text(f'[[check]]\nloss = "mae"\n{rule}\n{by}')
+        outcome = lossctl("check", sliced, *ONE, *options, "--by", "g", "--config", config, "-f", "json")
+        assert [entry["slice"] for entry in outcome.json["checks"] if entry["blocks"]] == slices
+
+
 def test_slices_that_a_file_adds_take_no_power_from_those_of_the_command_line() -> None:
     place, noise = np.arange(1200), np.random.default_rng(5).normal(size=1200)
     q = np.random.default_rng(6).normal(size=1200)

@@ -19,6 +19,7 @@ from lossctl.api.options import (
     Files,
     Inputs,
     RowOptions,
+    RuleTable,
     TextFiles,
     VerdictOptions,
     options_of,
@@ -113,7 +114,7 @@ def check_files(settings: Settings) -> None:
         for _, path in outputs.files:
             check_writable(path, [split_name(settings["baseline"])[1]])
     configured = settings.file is not None
-    arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
+    arguments = {**_arguments(settings), **settings.typed_rules, "rules": _rules(settings), "configured": configured}
     report, watch, gallery = computed(check, settings, outputs, arguments)
     report = replace(report, warnings=(*report.warnings, *_said_of_data(settings)))
     show(settings, outputs, report, watch, gallery)
@@ -130,6 +131,17 @@ def show(
         if code is ExitCode.OK:
             raise
     raise typer.Exit(code)
+
+
+def _rules(settings: Settings) -> list[RuleTable]:
+    """Return the rules of the file; what they say of slices holds in those of the command line, too."""
+    typed = settings["by"] if settings.sources["by"].level is Level.COMMAND_LINE else ()
+    return [
+        table._replace(by=tuple(dict.fromkeys((*table.by, *typed))))
+        if table.by and (table.max_slice is not None or table.max_regression is not None)
+        else table
+        for table in settings.rules
+    ]
 
 
 def _said_of_data(settings: Settings) -> list[str]:
