@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from lossctl.core.block import Block, Pending
 from lossctl.core.grouped import GroupTotals
@@ -16,9 +16,6 @@ from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import RunState, reduce_block
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 AHEAD = 8  # blocks, or as many as threads, that may be done before an earlier one is, where the order counts
 Progress = Callable[[int], None]
@@ -46,27 +43,44 @@ def reading(stream: Iterator[Task], watch: Watch) -> Iterator[Task]:
 
 
 def in_order(tasks: Iterator[Task], work: Callable[[Task], Result], threads: int, ahead: int) -> Generator[Result]:
-    """Do tasks in threads, and give the results in the order of the tasks; at most so many are ahead of the others."""
+    """Do tasks in threads, and give the results in the order of the tasks; at most so many are ahead of the others.
+
+    The thread that asks is one of them: while the first result is not there it does what no other has begun.
+    """
     if threads == 1:
         yield from map(work, tasks)
         return
-    from concurrent.futures import ThreadPoolExecutor  # here, so that a small evaluation starts without
+    from concurrent.futures import Future, ThreadPoolExecutor  # here, so that a small evaluation starts without
 
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[tuple[Task, Future[Result]]] = deque()
+
+    def first() -> Result:
+        while not waiting[0][1].done():
+            place = next((place for place, (_, future) in enumerate(waiting) if future.cancel()), None)
+            if place is None:
+                break
+            task, future = waiting[place][0], Future[Result]()
+            try:
+                future.set_result(work(task))
+            except Exception as error:  # whose turn comes behind the results before it
+                future.set_exception(error)
+            waiting[place] = task, future
+        return waiting.popleft()[1].result()
+
     stopped: DataError | None = None
-    with ThreadPoolExecutor(threads, thread_name_prefix="lossctl") as pool:
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="lossctl") as pool:
         try:
             while True:
                 try:
                     while not stopped and len(waiting) <= ahead and (task := next(tasks, None)) is not None:
-                        waiting.append(pool.submit(work, task))
+                        waiting.append((task, pool.submit(work, task)))
                 except DataError as error:  # what was read before it comes first
                     stopped = error
                 if not waiting:
                     break
-                yield waiting.popleft().result()
+                yield first()
         finally:
-            for future in waiting:
+            for _, future in waiting:
                 future.cancel()
     if stopped is not None:
         raise stopped
