@@ -1696,6 +1696,24 @@ def test_no_spread_of_rows_makes_a_regression_rounding(loss: str) -> None:
     assert report.verdict == "fail", report.checks[0].message
 
 
+@pytest.mark.parametrize("loss", ["pearson", "one_minus_pearson"])
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_predictions_that_are_a_multiple_of_others_correlate_alike(loss: str, weight: str | None) -> None:
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        y = rng.lognormal(size=100)
+        base = y + 0.1 * rng.normal(size=100)
+        data = {"y": y, "base": base, "new": base * rng.uniform(0.97, 1.03) + 0.01, "w": rng.random(100)}
+        options: dict[str, Any] = {"target": "y", "pred": ["base", "new"], "weight": weight, "baseline": "base"}
+        for decide in ("point", "significant", "noninferior", "equivalent"):
+            report = check(data, max_regression=f"{loss}=1e-9", decide=decide, **options)
+            assert report.verdict == "pass", report.checks[0].message
+        assert check(data, max_regression=f"{loss}=0", decide="significant", **options).verdict != "fail"
+        [difference] = compare(data, losses=loss, **options).comparisons
+        assert abs(difference.difference) < 1e-14
+        assert difference.verdict not in ("better", "worse")
+
+
 @pytest.mark.parametrize(("base", "new", "tolerance"), [(1.0, 1.02, "2%"), (0.7, 0.77, "10%"), (0.3, 0.309, "0.009")])
 def test_what_is_at_the_tolerance_passes_under_every_decision(base: float, new: float, tolerance: str) -> None:
     data = {"y": np.zeros(40), "base": np.full(40, base), "new": np.full(40, new), "worse": np.full(40, new + 1e-9)}

@@ -33,6 +33,7 @@ from lossctl.stats.estimate import (
 from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelation, from_scores
 from lossctl.stats.student import Shape, normal_quantile, normal_score, normal_tail
 
+BENT: Final = 1e-10  # share of the values by which slopes may differ along a difference that is taken from them
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 POWER: Final = 0.8
 DECISIONS: Final = ("zero_one", "accuracy")  # losses whose rows are 0 or 1
@@ -150,12 +151,13 @@ class Differences:
     def value(self, contest: Contest, couple: Couple) -> float:
         """Return candidate - baseline, of absolute values where these are judged.
 
-        Where the values nearly agree it is taken from the sums of the rows' differences, along the mean of both
-        slopes, which is right to the third power of the difference.
+        Where the values nearly agree, and their means do, it is taken from the sums of the rows' differences, along the
+        mean of both slopes, which is right to the third power of the difference. Predictions that are a multiple of
+        others have the correlation of these and other means.
         """
         (base, candidate), signs = contest.values(couple), contest.signs(couple)
-        plain = signs[1] * candidate - signs[0] * base
-        near = abs(plain) <= NEARLY * max(abs(base), abs(candidate)) and signs[0] == signs[1]
+        plain, size = signs[1] * candidate - signs[0] * base, max(abs(base), abs(candidate))
+        near = abs(plain) <= NEARLY * size and signs[0] == signs[1]
         question, view, weighted = contest.question, contest.scope.view, self.plan.weighted
         if not near or question.loss.keeps != "moments" or not view.rows:
             return plain
@@ -164,9 +166,11 @@ class Differences:
         if before is None or after is None or any(view.odd[i] for indexes in columns for i in indexes):
             return plain
         total = view.total_units(0) if weighted else view.rows << SHIFT
-        slopes = [0.5 * first + 0.5 * second for first, second in zip(before, after, strict=True)]
-        differences = self.plan.differences(couple, question)
-        return signs[1] * sum(slopes[k] * ratio(view.total_units(i), total) for k, i in differences.items())
+        differences = {k: ratio(view.total_units(i), total) for k, i in self.plan.differences(couple, question).items()}
+        bend = sum(abs((after[k] - before[k]) * difference) for k, difference in differences.items())
+        if not bend <= BENT * size:
+            return plain
+        return signs[1] * sum((0.5 * before[k] + 0.5 * after[k]) * difference for k, difference in differences.items())
 
     def family(self, contest: Contest) -> Family:
         """Return the differences of all couples."""
