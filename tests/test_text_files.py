@@ -318,13 +318,16 @@ def test_marks_stand_where_they_belong(csv_file: Path, given: str, wrong: str) -
         ({"decimal": "1"}, "--decimal '1': one character"),
         ({"comment": " "}, "--comment ' '"),
         ({"quote": '"', "comment": '"'}, "--quote and --comment are both"),
+        ({"quote": ","}, "-d and --quote are both ','"),
+        ({"escape": ","}, "-d and --escape are both ','"),
+        ({"comment": ","}, "-d and --comment are both ','"),
     ],
 )
 def test_marks_that_mean_two_things_or_nothing(csv_file: Path, options: dict[str, Any], says: str) -> None:
     assert says in refusal(csv_file, "y,p\n1,2\n", **options)
 
 
-BEGINNINGS = ["-", "+", ".", "1", "-1", "-.", "n", "I", "é", " -", '"-', ",", ",5"]
+BEGINNINGS = ["-", "+", ".", "1", "-1", "-.", "n", "I", "é", " -", '"-', ",5"]
 
 
 @pytest.mark.parametrize(

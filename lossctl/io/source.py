@@ -385,7 +385,7 @@ class Dialect:
             if mark not in (None, NONE) and (mark.isalnum() or mark in ("+", "-", POINT, self.decimal)):
                 raise UsageError(f"{flag} {mark!r}: numbers and words are written with it, so it marks nothing")
         marks = [
-            ("-d", self.delimiter),
+            ("-d", self.delimiter or ","),
             ("--quote", self.quote),
             ("--escape", self.escape),
             ("--comment", self.comment),
