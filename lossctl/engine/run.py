@@ -45,7 +45,8 @@ def reading(stream: Iterator[Task], watch: Watch) -> Iterator[Task]:
 def in_order(tasks: Iterator[Task], work: Callable[[Task], Result], threads: int, ahead: int) -> Generator[Result]:
     """Do tasks in threads, and give the results in the order of the tasks; at most so many are ahead of the others.
 
-    The thread that asks is one of them: while the first result is not there it does what no other has begun.
+    The thread that asks is one of them: while the first result is not there it does what no other has begun. Tasks are
+    read when they are soon begun with, a next one for each thread: what was just read is still in the caches.
     """
     if threads == 1:
         yield from map(work, tasks)
@@ -53,32 +54,35 @@ def in_order(tasks: Iterator[Task], work: Callable[[Task], Result], threads: int
     from concurrent.futures import Future, ThreadPoolExecutor  # here, so that a small evaluation starts without
 
     waiting: deque[tuple[Task, Future[Result]]] = deque()
-
-    def first() -> Result:
-        while not waiting[0][1].done():
-            place = next((place for place, (_, future) in enumerate(waiting) if future.cancel()), None)
-            if place is None:
-                break
-            task, future = waiting[place][0], Future[Result]()
-            try:
-                future.set_result(work(task))
-            except Exception as error:  # whose turn comes behind the results before it
-                future.set_exception(error)
-            waiting[place] = task, future
-        return waiting.popleft()[1].result()
-
     stopped: DataError | None = None
+
+    def undone() -> int:
+        return sum(not future.done() for _, future in waiting)
+
     with ThreadPoolExecutor(threads - 1, thread_name_prefix="lossctl") as pool:
         try:
             while True:
                 try:
-                    while not stopped and len(waiting) <= ahead and (task := next(tasks, None)) is not None:
+                    while not stopped and len(waiting) <= ahead and undone() < 2 * threads - 1:
+                        if (task := next(tasks, None)) is None:
+                            break
                         waiting.append((task, pool.submit(work, task)))
                 except DataError as error:  # what was read before it comes first
                     stopped = error
                 if not waiting:
                     break
-                yield first()
+                first = waiting[0][1]
+                place = None if first.done() else next((i for i, (_, f) in enumerate(waiting) if f.cancel()), None)
+                if place is None:
+                    del waiting[0]
+                    yield first.result()
+                    continue
+                task, future = waiting[place][0], Future[Result]()
+                try:
+                    future.set_result(work(task))
+                except Exception as error:  # whose turn comes behind the results before it
+                    future.set_exception(error)
+                waiting[place] = task, future
         finally:
             for _, future in waiting:
                 future.cancel()
