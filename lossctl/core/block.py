@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -295,6 +294,8 @@ def row_hashes(start: int, rows: int) -> Hashes:
 
 def text_hashes(texts: Iterable[str]) -> Hashes:
     """Return 64-bit hashes of texts."""
+    from hashlib import blake2b  # here, as it loads OpenSSL, and a list of losses hashes nothing
+
     digests = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from hashlib import blake2b
 from importlib import import_module
 from itertools import chain
 from json.encoder import encode_basestring_ascii
@@ -209,6 +208,8 @@ class Seal:
     """The digest of all texts of a document in their order: it tells that a hand changed a value, not whose."""
 
     def __init__(self) -> None:
+        from hashlib import blake2b  # here, as it loads OpenSSL, and a list of losses has no seal
+
         self._digest = blake2b(digest_size=8)
 
     def add(self, *texts: str) -> None:
