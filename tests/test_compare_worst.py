@@ -45,6 +45,17 @@ def bounds_about(rows: Values, freedom: int, level: float, stderr: float | None 
     return float(rows.mean()) - reach, float(rows.mean()) + reach
 
 
+def bounds_of_roots(data: Mapping[str, Any], squares: Any, level: float) -> tuple[float, float]:
+    """Return bounds of a difference of roots: towards zero by the test of the squares, until their ends meet."""
+    value, stderr = delta("rmse", data)
+    quantile = float(stats.t.ppf(0.5 + 0.5 * level, len(squares) - 1))
+    reach = quantile * stderr
+    near = abs(value) - quantile * abs(value) * float(stats.sem(squares)) / abs(float(squares.mean()))
+    near *= abs(value) / (near + reach) if near > 0.0 else 1.0
+    low, high = sorted((math.copysign(near, near * value), value + math.copysign(reach, value)))
+    return low, high
+
+
 @pytest.mark.parametrize("level", [0.9, 0.95])
 @pytest.mark.parametrize(
     ("tolerance", "relative"), [(0.0, False), (0.3, False), (0.0, True), (0.02, True), (0.5, True)]
@@ -62,8 +73,11 @@ def test_a_tolerated_worsening_is_a_linear_contrast(tolerance: float, relative: 
             assert found == pytest.approx(bounds_about(rows, n - 1, level), rel=1e-9)
         base, own = rows_of("mse", mine, "a"), rows_of("mse", mine, "b")
         found = weighed.bounds("b", "rmse", chosen, tolerance, relative, level)
-        if relative:  # B <= (1 + r) A just where B² <= (1 + r)² A²
-            rows = own - (1.0 + tolerance) ** 2 * base
+        if not tolerance:
+            assert found == pytest.approx(bounds_of_roots(mine, own - base, level), rel=1e-9)
+        elif relative:  # B <= (1 + r) A just where B² <= (1 + r)² A², in units of B + (1 + r) A
+            unit = math.sqrt(own.mean()) + (1.0 + tolerance) * math.sqrt(base.mean())
+            rows = (own - (1.0 + tolerance) ** 2 * base) / unit
             assert found == pytest.approx(bounds_about(rows, n - 1, level), rel=1e-9)
         else:
             value, stderr = delta("rmse", mine)
